@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cdk_lambda_package.errors import PackageError, describe_error, shorten
 from cdk_lambda_package.processes import run_process
@@ -33,7 +33,8 @@ def parse_commit(text: str) -> Commit | None:
         `parse_commit("main:orders")` is `Commit(revision="main", path="orders")`.
     """
     revision, separator, path = text.partition(":")
-    if not separator or not revision or revision.startswith("-") or Path(path).is_absolute():
+    parts = PurePosixPath(path)
+    if not separator or not revision or revision.startswith("-") or parts.is_absolute() or ".." in parts.parts:
         return None
     return Commit(revision=revision, path=path or ".")
 
@@ -69,8 +70,8 @@ def checked_out(commit: Commit, store: Store, progress: Progress) -> Iterator[Pa
 def _git(words: list[str], folder: Path, variables: dict[str, str]) -> str:
     done = run_process(["git", *words], folder, {**os.environ, **variables}, separate=True)
     if done.status:
-        reason = (
-            shorten(done.output.strip().removeprefix("fatal: ")) or f"there is no commit {words[-1].partition('^')[0]}"
+        reason = shorten(done.output.strip().removeprefix("fatal: ")) or (
+            f"there is no commit {words[-1].partition('^')[0]}, and a shallow clone has only the newest ones"
         )
         raise PackageError(f"git can't read the commit: {reason}. Name a revision of the repository that you are in.")
     return done.result.decode()

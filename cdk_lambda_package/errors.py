@@ -142,6 +142,15 @@ def bounded(message: str) -> str:
     return shorten("\n".join(shorten(line, most) for line in lines), _LONGEST_LIST)
 
 
+def printable(text: str) -> str:
+    r"""Return a text that others may have written, without characters that a terminal obeys.
+
+    Example:
+        `printable("x\x1b[2J")` is `r"x\x1b[2J"`.
+    """
+    return text.translate(_CONTROLS)
+
+
 class PackageError(Exception):
     """The base of every error that this library raises. Its message has a bounded length and no control characters.
 

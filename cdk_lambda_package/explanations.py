@@ -1,15 +1,17 @@
 """Why something is in a package: of a distribution, a file or a folder, what brought it there. The manifest alone is read.
 
-The JSON of an explanation has the schema docs/reference/explanation.schema.json.
+The JSON of an explanation has the schema docs/reference/explain.schema.json.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.errors import PackageError, count, nearest
@@ -25,6 +27,9 @@ _LOADED = {
     "perhaps": "perhaps at start, under a condition or by a call that can't be decided",
     "later": "by functions that nothing is known to call at start",
 }
+# Where a layer has modules.
+_MODULES = re.compile(r"^python/(?:lib/python3\.\d+/site-packages/)?")
+_OWNERS = {_OWN: "the app", _VENDOR: "vendor/"}
 _SOURCES = {
     _OWN: "It is from the entry directory: the handler's module or its folder, chalicelib/, or selected by `include`.",
     _VENDOR: "It is from vendor/, whose content is at the top level of the package.",
@@ -62,7 +67,7 @@ def _files(manifest: Manifest) -> Iterator[tuple[Mapping[str, Any], bool]]:
 
 def _explain_file(manifest: Manifest, path: str) -> dict[str, Any] | None:
     for file, in_layer in _files(manifest):
-        if file["path"] == path:
+        if path in (file["path"], _MODULES.sub("", file["path"]) if in_layer else None):
             owner = file["owner"]
             distribution = _explain_distribution(manifest, owner.partition("==")[0]) if "==" in owner else None
             return {
@@ -161,7 +166,9 @@ def _unknown(manifest: Manifest, subject: str) -> str:
     tails = [path for path in paths if path.rpartition("/")[2] == subject.rpartition("/")[2]]
     near = nearest(subject, names) or tails or nearest(subject, paths)
     advice = (
-        f"Did you mean {near[0]!r}?" if near else "`cdk-lambda-package ls` lists the files, and `imports` the modules."
+        f"Did you mean {near[0]!r}?"
+        if near
+        else "`cdk-lambda-package ls` lists the files, and `check` says which modules are missing."
     )
     return f"{subject!r} is neither a distribution nor a file or folder of the package. {advice}"
 
@@ -202,9 +209,19 @@ def _requirers(found: Mapping[str, Any]) -> list[str]:
 def _version(found: Mapping[str, Any]) -> str:
     if found["lock"]:
         return f"{found['version']}, which {found['lock']} pins"
-    if any(f"=={found['version']}" in one["requirement"] for one in found["requirements"]):
+    if any(_is_pin(one["requirement"]) for one in found["requirements"]):
         return f"{found['version']}, which a requirement pins"
+    if any("@" in one["requirement"] for one in found["requirements"]):
+        return f"{found['version']}, that of the URL or path which is required"
     return f"{found['version']}, the version that pip chose for these requirements; no lock pins it"
+
+
+def _is_pin(text: str) -> bool:
+    try:
+        specifiers = Requirement(text).specifier
+    except InvalidRequirement:
+        return False
+    return any(one.operator in ("==", "===") and not one.version.endswith(".*") for one in specifiers)
 
 
 def _imported(found: Mapping[str, Any] | None) -> str:
@@ -253,9 +270,9 @@ def _format_file(found: Mapping[str, Any]) -> Iterator[str]:
     if found["distribution"] is not None:
         yield from _format_distribution(found["distribution"])
         return
-    yield from _table(
-        [("from", [_SOURCES.get(found["owner"], found["owner"])]), ("imported", [_imported(found["import"])])]
-    )
+    owner = _OWNERS.get(found["owner"], found["owner"])
+    imported = [f"{owner} is imported {_imported(found['import'])}"] if found["import"] is not None else []
+    yield from _table([("from", [_SOURCES.get(found["owner"], found["owner"])]), ("imported", imported)])
 
 
 def _reasons(decisions: Iterable[Mapping[str, str]]) -> list[str]:

@@ -9,13 +9,15 @@ import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
 from packaging.utils import canonicalize_name
 
-from cdk_lambda_package.errors import Finding
+from cdk_lambda_package.decoding import decode
+from cdk_lambda_package.errors import Finding, PackageError, shorten
 from cdk_lambda_package.interpreters import Compiler
 from cdk_lambda_package.requirements import LockedWheel
 from cdk_lambda_package.splicing import VENDOR, Entry, Layout, Member, Series, Tree, read_license
@@ -24,6 +26,133 @@ from cdk_lambda_package.urls import show_url
 
 MANIFEST_FORMAT = 1
 
+
+class FileRow(TypedDict):
+    """A file of a manifest."""
+
+    path: str
+    mode: str
+    size: int
+    sha256: str
+    owner: str
+    identity: NotRequired[str]
+
+
+class RequirementRow(TypedDict):
+    """A requirement that names a distribution."""
+
+    requirement: str
+    place: NotRequired[str]
+    by: NotRequired[str]
+
+
+class DistributionRow(TypedDict):
+    """A distribution of a manifest."""
+
+    name: str
+    version: str
+    wheel: str
+    sha256: str
+    origin: str
+    requested: bool
+    required_by: list[str]
+    files: int
+    size: int
+    index: NotRequired[str]
+    requirements: NotRequired[list[RequirementRow]]
+    omitted: NotRequired[dict[str, int]]
+
+
+class VendoredRow(TypedDict):
+    """A distribution of vendor/."""
+
+    name: str
+    version: str
+
+
+class LinkRow(TypedDict):
+    """An import statement."""
+
+    path: str
+    line: int
+
+
+class ImportRow(TypedDict):
+    """An owner of modules to which imports lead."""
+
+    owner: str
+    loaded: Literal["certain", "perhaps", "later"]
+    modules: dict[str, int]
+    chain: list[LinkRow]
+
+
+class DecisionRow(TypedDict):
+    """A decision with more than one possible outcome."""
+
+    decision: str
+    subject: str
+    reason: str
+
+
+class TargetRow(TypedDict):
+    """The target of a package."""
+
+    runtime: str
+    architecture: str
+
+
+class LayerRow(TypedDict):
+    """The layer with the dependencies."""
+
+    files: list[FileRow]
+
+
+class Manifest(TypedDict):
+    """A manifest, as far as this library reads one: docs/reference/manifest.schema.json has all of it."""
+
+    format: int
+    content_digest: str
+    target: TargetRow
+    size: int
+    distributions: list[DistributionRow]
+    vendored: list[VendoredRow]
+    imports: list[ImportRow]
+    decisions: list[DecisionRow]
+    files: list[FileRow]
+    lock: NotRequired[str]
+    layer: NotRequired[LayerRow]
+
+
+class _Formatted(TypedDict):
+    format: int
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest in a file, as `build --manifest` writes it, as far as `Manifest` has it.
+
+    Raises `PackageError` for another file.
+
+    Example:
+        `read_manifest(Path("orders.json"))["distributions"]`
+    """
+    named, advice = f"{str(path)!r}", "Give the file that `build --manifest` wrote."
+    try:
+        content = path.read_bytes()
+        if content.startswith(_ZIP_MARK):
+            raise PackageError(f"{named} is a .zip file archive, which doesn't say where its files are from. {advice}")
+        if (found := decode(content, _Formatted)["format"]) > MANIFEST_FORMAT:
+            raise PackageError(
+                f"{named} is a manifest of format {found}, and this version reads {MANIFEST_FORMAT}. Upgrade cdk-lambda-package."
+            )
+        manifest: dict[str, Any] = decode(content, Manifest)
+    except OSError as error:
+        raise PackageError(f"The manifest {named} can't be read: {error.strerror}.") from error
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise PackageError(f"{named} isn't a manifest: {shorten(str(error)).rstrip('.')}. {advice}") from error
+    return manifest
+
+
+_ZIP_MARK = b"PK\x03\x04"
 _METADATA = ".dist-info/METADATA"
 # The folder of the SBOMs that a distribution carries (PEP 770), below its .dist-info.
 _SBOMS = "sboms"

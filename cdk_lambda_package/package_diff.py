@@ -6,9 +6,9 @@ The JSON of a comparison has the schema docs/reference/diff.schema.json.
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -17,44 +17,21 @@ from zipfile import ZipFile, ZipInfo
 from packaging.utils import canonicalize_name
 
 from cdk_lambda_package.archives import ArchiveError, open_archive, reading_archive
-from cdk_lambda_package.errors import PackageError, count, shorten
+from cdk_lambda_package.errors import PackageError, count
 
 DIFF_FORMAT = 1
 
 _KB = 1_000
+_OWN = "app"
+# At the top level, or where a layer has modules.
+_METADATA = re.compile(r"^(?:python/(?:lib/python3\.\d+/site-packages/)?)?[^/]+\.dist-info/METADATA$")
 _CHUNK = 1 << 20
 _CHANGES = ("added", "removed", "upgraded", "downgraded", "changed")
 _MOST_FILES = 20
-# What a comparison reads of a manifest, and the types of it.
-_MANIFEST = {"files": list, "distributions": list, "vendored": list, "target": dict, "size": int}
+# In bytes: no METADATA or RECORD is larger, and a larger one may be a bomb.
+_LARGEST = 1 << 24
 
 Manifest = Mapping[str, Any]
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the manifest in a file, as `build --manifest` writes it. Raises `PackageError` for another file.
-
-    Example:
-        `read_manifest(Path("orders.json"))["distributions"]`
-    """
-    try:
-        manifest = json.loads(path.read_bytes())
-    except OSError as error:
-        raise PackageError(f"The manifest {str(path)!r} can't be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise PackageError(
-            f"{str(path)!r} isn't a manifest: {shorten(str(error))}. Give the file that `build --manifest` wrote."
-        ) from error
-    missing = [
-        name
-        for name, kind in _MANIFEST.items()
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(name), kind)
-    ]
-    if missing:
-        raise PackageError(
-            f"{str(path)!r} isn't a manifest: it has no {', '.join(missing)}. Give the file that `build --manifest` wrote."
-        )
-    return dict(manifest)
 
 
 def read_archive(path: Path) -> dict[str, Any]:
@@ -68,9 +45,11 @@ def read_archive(path: Path) -> dict[str, Any]:
     try:
         with open_archive(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-            distributions = [_read_distribution(archive, one) for one in members if _is_metadata(one.filename)]
+            _refuse_twins(members)
+            found = [_read_distribution(archive, one) for one in members if _METADATA.search(one.filename)]
+            distributions = [one for one in found if one is not None]
             owners = {file: owner for owner, _, files in distributions for file in files}
-            files = [_describe_member(archive, member, owners.get(member.filename, "app")) for member in members]
+            files = [_describe_member(archive, member, owners.get(member.filename, _OWN)) for member in members]
     except OSError as error:
         raise PackageError(f"The archive {str(path)!r} can't be read: {error.strerror or error}.") from error
     except ArchiveError as error:
@@ -84,20 +63,37 @@ def read_archive(path: Path) -> dict[str, Any]:
     }
 
 
-def _is_metadata(path: str) -> bool:
-    return path.endswith(".dist-info/METADATA") and path.count("/") == 1
+def _refuse_twins(members: Iterable[ZipInfo]) -> None:
+    """Raise `ArchiveError` for a name that several members have: which one counts is the reader's choice."""
+    counts = Counter(member.filename for member in members)
+    if twins := [name for name, number in counts.items() if number > 1]:
+        raise ArchiveError(f"it has {counts[twins[0]]} files of the name {twins[0]!r}")
 
 
-def _read_distribution(archive: ZipFile, member: ZipInfo) -> tuple[str, dict[str, str], list[str]]:
-    """Return an owner, its name and version, and the files that its RECORD lists."""
+def _read_distribution(archive: ZipFile, member: ZipInfo) -> tuple[str, dict[str, str], list[str]] | None:
+    """Return an owner, its name and version, and the files that its RECORD lists; None if they can't be known."""
+    folder = member.filename.removesuffix("METADATA")
+    root = folder.rstrip("/").rpartition("/")[0]
+    prefix = f"{root}/" if root else ""
+    metadata = HeaderParser().parsestr(_read_text(archive, member.filename))
+    name, version = metadata["Name"], metadata["Version"]
+    if not name or not version:
+        return None
+    record = _read_text(archive, f"{folder}RECORD")
+    files = [line.rpartition(",")[0].rpartition(",")[0].strip('"') for line in record.splitlines()]
+    row = {"name": canonicalize_name(str(name)), "version": str(version)}
+    return f"{row['name']}=={version}", row, [*(f"{prefix}{file}" for file in files), member.filename]
+
+
+def _read_text(archive: ZipFile, path: str) -> str:
+    """Return a small text file of an archive, "" for none and for a large one."""
     with reading_archive():
-        metadata = HeaderParser().parsestr(archive.read(member).decode(errors="replace"))
-        folder = member.filename.removesuffix("METADATA")
-        record = f"{folder}RECORD"
-        listed = archive.read(record).decode(errors="replace") if record in archive.namelist() else ""
-    name, version = canonicalize_name(str(metadata["Name"])), str(metadata["Version"])
-    files = [line.rpartition(",")[0].rpartition(",")[0].strip('"') for line in listed.splitlines()]
-    return f"{name}=={version}", {"name": name, "version": version}, [*files, member.filename]
+        member = archive.NameToInfo.get(path)
+        if member is None or member.file_size > _LARGEST:
+            return ""
+        with archive.open(member) as stream:
+            # The size that is said may be another one.
+            return stream.read(_LARGEST).decode(errors="replace")
 
 
 def _describe_member(archive: ZipFile, member: ZipInfo, owner: str) -> dict[str, Any]:
@@ -116,7 +112,7 @@ def compare(before: Manifest, after: Manifest, *, names: tuple[str, str] = ("bef
     Example:
         `compare(read_manifest(Path("a.json")), read_manifest(Path("b.json")))["distributions"]`
     """
-    old, new = _Content(before), _Content(after)
+    old, new = _Content(_owned_as(before, after)), _Content(_owned_as(after, before))
     owners = [_compare_owner(name, old, new) for name in sorted(old.versions.keys() | new.versions.keys())]
     changes = [one for one in owners if one is not None]
     changes.sort(key=lambda one: (-abs(one["size_after"] - one["size_before"]), one["name"]))
@@ -131,11 +127,27 @@ def compare(before: Manifest, after: Manifest, *, names: tuple[str, str] = ("bef
     }
 
 
+def _owned_as(archive: Manifest, manifest: Manifest) -> Manifest:
+    """Return what an archive says, with the owners that the other side's manifest has of the same paths: it knows better.
+
+    A manifest stays as it is.
+    """
+    if archive["target"] is not None or manifest["target"] is None:
+        return archive
+    rows = [*manifest["files"], *manifest.get("layer", {}).get("files", ())]
+    owners = {row["path"]: row["owner"] for row in rows}
+    files = [{**row, "owner": owners.get(row["path"], row["owner"])} for row in archive["files"]]
+    owning = {row["owner"].partition("==")[0] for row in files}
+    distributions = [row for row in archive["distributions"] if row["name"] in owning]
+    return {**archive, "files": files, "distributions": distributions}
+
+
 class _Content:
     """The files of a package by owner, without the versions, and the versions."""
 
     def __init__(self, manifest: Manifest) -> None:
         files = [*manifest["files"], *manifest.get("layer", {}).get("files", ())]
+        self.is_archive = manifest["target"] is None
         self.versions: dict[str, str] = {one["name"]: one["version"] for one in manifest["distributions"]}
         self.required_by = {one["name"]: one["required_by"] for one in manifest["distributions"]}
         self.files: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -169,7 +181,8 @@ def _describe_side(name: str, manifest: Manifest, content: _Content) -> dict[str
 
 def _compare_owner(name: str, old: _Content, new: _Content) -> dict[str, Any] | None:
     versions = [side.versions.get(name) for side in (old, new)]
-    files = list(_compare_files(old.files.get(name, {}), new.files.get(name, {})))
+    content = _by_bytes if old.is_archive or new.is_archive else _by_meaning
+    files = list(_compare_files(old.files.get(name, {}), new.files.get(name, {}), content))
     if versions[0] == versions[1] and not files:
         return None
     return {
@@ -198,12 +211,14 @@ def _change_of(before: str | None, after: str | None) -> str:
         return "changed"
 
 
-def _compare_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _compare_files(
+    old: Mapping[str, Any], new: Mapping[str, Any], content: Callable[[Mapping[str, Any]], str]
+) -> Iterator[dict[str, Any]]:
     for path in sorted(old.keys() | new.keys()):
         before, after = old.get(path), new.get(path)
         if before is None or after is None:
             change = "added" if before is None else "removed"
-        elif _content_of(before) != _content_of(after):
+        elif content(before) != content(after):
             change = "changed"
         elif before["mode"] != after["mode"]:
             change = "mode"
@@ -213,7 +228,11 @@ def _compare_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[d
         yield {"path": path, "change": change, **sizes}
 
 
-def _content_of(file: Mapping[str, Any]) -> str:
+def _by_bytes(file: Mapping[str, Any]) -> str:
+    return str(file["sha256"])
+
+
+def _by_meaning(file: Mapping[str, Any]) -> str:
     # Two releases of an interpreter may write other bytes of the same module.
     return str(file.get("identity", file["sha256"]))
 

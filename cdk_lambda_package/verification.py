@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cdk_lambda_package.archives import ArchiveError, reading_archive
 from cdk_lambda_package.bytecode import CompiledModule, identity_of
 from cdk_lambda_package.errors import PackageError
 from cdk_lambda_package.inspection import compile_again
@@ -86,7 +86,7 @@ def read_compiler(manifest: Path) -> Compiler | None:
         )
     except OSError as error:
         raise PackageError(f"The manifest {str(manifest)!r} can't be read: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise PackageError(
             f"{str(manifest)!r} isn't a manifest: {error}. Give the file that `build --manifest` wrote with the archive."
         ) from error
@@ -142,11 +142,11 @@ def verify(
 def _reading(archive: Path | str | None) -> Iterator[None]:
     """Turn errors of reading an archive into a `PackageError`."""
     try:
-        yield
+        with reading_archive():
+            yield
     except OSError as error:
         raise PackageError(f"The archive {str(archive)!r} can't be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
-        # A `RuntimeError` is about encryption, or an unknown compression.
+    except ArchiveError as error:
         raise PackageError(f"{str(archive)!r} isn't a .zip file archive that can be read: {error}.") from error
 
 
@@ -275,7 +275,8 @@ class _Comparison:
             and identity_of(CompiledModule(source, row["sha256"], head.checked), compiler) != identity
         ):
             return False
-        return head.source_hash == source_hash(self.archive.read(source), self.version)
+        with _reading(self.archive.filename):
+            return head.source_hash == source_hash(self.archive.read(source), self.version)
 
     def _digest(self, path: str) -> str:
         digest = hashlib.sha256()

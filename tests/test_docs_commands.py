@@ -313,7 +313,15 @@ def test_a_page_that_needs_tools_has_a_test_of_its_own(page):
     assert f'"{page.name}"' in (ROOT / "tests" / ELSEWHERE[page]).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", OTHERS, ids=id_of)
+# Pages whose commands take longest, by what other tests cover.
+THOROUGH = {"whole-app.md", "move-from-serverless-python-requirements.md"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.thorough if page.name in THOROUGH else []) for page in OTHERS],
+    ids=id_of,
+)
 def test_commands_of_a_page_succeed_and_print_what_it_shows(page, workshop):
     workshop.write_app()
     workshop.run(page)

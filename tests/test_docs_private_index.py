@@ -103,7 +103,7 @@ def check(workshop: Workshop, environment: Mapping[str, str], *options: str) -> 
 
 
 def test_an_old_token_does_no_harm_while_the_store_has_the_wheels(workshop, index):
-    fresh, old = (environment_of(workshop, PIP_INDEX_URL=index.url(token)) for token in ("secret", "expired"))
+    fresh, old = (environment_of(workshop, PIP_INDEX_URL=index.url(token)) for token in ("secret", "outdated"))
     assert check(workshop, fresh).returncode == 0
     write_files(workshop.shop / "orders", {"app.py": f"import invoices  # edited\n\n\n{HANDLER}"})
     assert check(workshop, old).returncode == 0
@@ -111,7 +111,7 @@ def test_an_old_token_does_no_harm_while_the_store_has_the_wheels(workshop, inde
 
 
 def test_an_old_resolution_is_used_with_a_warning_and_changed_requirements_are_an_error(workshop, index):
-    fresh, old = (environment_of(workshop, PIP_INDEX_URL=index.url(token)) for token in ("secret", "expired"))
+    fresh, old = (environment_of(workshop, PIP_INDEX_URL=index.url(token)) for token in ("secret", "outdated"))
     assert check(workshop, fresh).returncode == 0
     late = check(workshop, old, "--max-lock-age", "0")
     assert (late.returncode, "warning[index-unreachable]" in late.stdout) == (0, True), late.stdout
@@ -119,11 +119,11 @@ def test_an_old_resolution_is_used_with_a_warning_and_changed_requirements_are_a
     changed = check(workshop, old)
     assert changed.returncode == 1
     assert "401" in changed.stdout
-    assert "expired" not in changed.stdout + changed.stderr
+    assert "outdated" not in changed.stdout + changed.stderr
 
 
 def test_a_new_store_with_a_lock_and_an_old_token_is_an_error(workshop, index):
-    fresh, old = (environment_of(workshop, PIP_INDEX_URL=index.url(token)) for token in ("secret", "expired"))
+    fresh, old = (environment_of(workshop, PIP_INDEX_URL=index.url(token)) for token in ("secret", "outdated"))
     argv = [sys.executable, "-m", "cdk_lambda_package", "lock", "orders", "--runtime", "python3.13"]
     subprocess.run(argv, cwd=workshop.shop, env=fresh, check=True, capture_output=True)
     done = check(workshop, {**old, "CDK_LAMBDA_PACKAGE_CACHE_DIR": str(workshop.root / "new")})

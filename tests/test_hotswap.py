@@ -56,6 +56,7 @@ def template(aws):
     return aws_client("cloudformation", aws).get_template(StackName="Hotswapped")["TemplateBody"]
 
 
+@pytest.mark.thorough
 def test_an_edit_is_hotswapped_with_the_functions_own_code_and_the_layer_stays(aws, app, tmp_path, capsys):
     def fetch(name, key):
         aws_client("s3", aws).download_file(BOOTSTRAP_BUCKET, key, str(tmp_path / name))

@@ -75,6 +75,7 @@ def test_each_file_is_fetched_once_and_each_set_resolved_once(index, tmp_path, o
     assert pages == Counter("".join(SETS))
 
 
+@pytest.mark.thorough
 def test_packages_are_those_of_one_after_the_other(index, tmp_path):
     entries = write_apps(tmp_path)
     made = make_packages(jobs_for(entries, tmp_path / "at-once"), store=Store(tmp_path / "one"))

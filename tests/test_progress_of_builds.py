@@ -82,6 +82,7 @@ def test_a_terminal_shows_each_step_of_a_first_build_with_its_amounts(index, app
 
 
 @pytest.mark.deploy
+@pytest.mark.thorough
 def test_cdk_synth_says_in_plain_lines_what_takes_longer_than_two_seconds(index, app, tmp_path):
     require(CDK)
     index.slow = 2.5

@@ -218,11 +218,10 @@ def warn_of_errors(inspected: Inspection, entry: str) -> None:
     acknowledged = inspected.examined.inputs.request.packaging.acknowledge or ()
     errors = sum(has_errors([finding], acknowledge=acknowledged) for finding in inspected.examined.findings)
     if errors:
-        print(
-            f"warning: the package has {count(errors, 'error')}; `cdk-lambda-package check {entry}`, with the same "
-            "--runtime, shows what fails.",
-            file=sys.stderr,
-        )
+        # A commit can't be checked.
+        advice = f"; `cdk-lambda-package check {entry}`, with the same --runtime, shows what fails"
+        shown = advice if Path(entry).is_dir() else ""
+        print(f"warning: the package of {entry} has {count(errors, 'error')}{shown}.", file=sys.stderr)
 
 
 def _help_of(name: str, declared: Option, text: str) -> str:

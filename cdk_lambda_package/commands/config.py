@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(request_of(arguments), own="the command line")
     if arguments.format == "json":
         described = {"format": _FORMAT, "entry": arguments.entry, "options": describe_settings(settings)}
-        print(json.dumps(described, indent=2, ensure_ascii=False))
+        print(json.dumps(described, indent=2))
     else:
         print("\n".join(format_settings(settings)))
     return 0
@@ -67,7 +67,7 @@ def _run_app(arguments: argparse.Namespace) -> int:
     settings = {one.construct: settings_of(one.requests[0], own="its own packaging=") for one in chosen}
     if arguments.format == "json":
         constructs = [{"path": name, "options": describe_settings(found)} for name, found in settings.items()]
-        print(json.dumps({"format": _FORMAT, "constructs": constructs}, indent=2, ensure_ascii=False))
+        print(json.dumps({"format": _FORMAT, "constructs": constructs}, indent=2))
         return 0
     for name, found in settings.items():
         shown = found if path is not None else tuple(one for one in found if one.sources)
@@ -103,7 +103,7 @@ def format_settings(settings: Sequence[Setting]) -> Iterator[str]:
         `print(*format_settings(settings), sep=os.linesep)`
     """
     rows = [_HEADINGS]
-    rows += [(one.name, json.dumps(_plain(one), ensure_ascii=False), _places(one)) for one in settings if one.sources]
+    rows += [(one.name, json.dumps(_plain(one)), _places(one)) for one in settings if one.sources]
     rows += [(one.name, OPTIONS[one.name].default.replace("`", ""), "default") for one in settings if not one.sources]
     widths = [min(max(len(row[column]) for row in rows), _WIDEST) for column in (0, 1)]
     for name, value, places in rows:

@@ -9,8 +9,9 @@ from typing import Any
 
 from cdk_lambda_package.commands.arguments import add_entry, add_layer, request_of, require_runtime, warn_of_errors
 from cdk_lambda_package.displays import terminal_line
+from cdk_lambda_package.errors import printable
 from cdk_lambda_package.explanations import explain, format_explanation
-from cdk_lambda_package.package_diff import read_manifest
+from cdk_lambda_package.manifest import read_manifest
 from cdk_lambda_package.pipeline import describe
 from cdk_lambda_package.store import Store
 
@@ -35,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the explanation. Raises the kinds of `PackageError`."""
     found = explain(_manifest_of(arguments), arguments.subject)
     if arguments.format == "json":
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json.dumps(found, indent=2))
     else:
-        print("\n".join(format_explanation(found)))
+        print("\n".join(map(printable, format_explanation(found))))
     return 0
 
 

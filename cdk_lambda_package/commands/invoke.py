@@ -20,6 +20,8 @@ EXAMPLES = (
 )
 
 _TIMEOUT = 30.0
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB for a synchronous invocation.
+_LARGEST_EVENT = 6 * 1024 * 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             on_line=lambda line: print(line, file=sys.stderr),
         )
     if arguments.format == "json":
-        print(json.dumps({"failed": made.failed, "answer": _as_json(made.answer)}, indent=2, ensure_ascii=False))
+        print(json.dumps({"failed": made.failed, "answer": _as_json(made.answer)}, indent=2))
     else:
         print(made.answer.decode(errors="replace"))
     return FAILED if made.failed else 0
@@ -64,12 +66,18 @@ def _read_event(name: str | None) -> bytes:
         return b"{}"
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        json.loads(content)
+        json.loads(content.decode(), parse_constant=_refuse_constant)
     except OSError as error:
         raise UsageError(f"--event: {name!r} can't be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise UsageError(f"--event: {name!r} isn't a JSON document: {error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"--event: {name!r} isn't a JSON document in UTF-8: {error}.") from error
+    if len(content) > _LARGEST_EVENT:
+        raise UsageError(f"--event: {name!r} has {len(content):,} bytes, and Lambda takes at most {_LARGEST_EVENT:,}.")
     return content
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no value of JSON")
 
 
 def _as_json(answer: bytes) -> object:

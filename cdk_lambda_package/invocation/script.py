@@ -1,6 +1,6 @@
 """Stand-alone script: start Lambda's emulator, send it an event, and write the answer to a file.
 
-It is a process of its own, so that whatever it starts ends with it.
+It is a process of its own, so that the emulator and the function end with it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event, Thread
@@ -18,7 +18,7 @@ from typing import Any
 
 # https://docs.aws.amazon.com/lambda/latest/dg/images-test.html
 _PATH = "/2015-03-31/functions/function/invocations"
-_PAUSE = 0.02
+_PAUSE, _END_LIMIT = 0.02, 1.0
 
 
 def main(path: str) -> int:
@@ -53,13 +53,17 @@ def main(path: str) -> int:
             log.join(_PAUSE)
             answered.set()
             process.kill()
+            log.join(_END_LIMIT)
 
 
 def _forward(process: subprocess.Popen[bytes], answered: Event) -> None:
     """Write the log up to the answer: then the runtime client says that the emulator is gone."""
     assert process.stdout is not None
-    for line in process.stdout:
-        if not answered.is_set():
+    # The stream is closed at the end, while a process that the function left may still hold it.
+    with suppress(OSError, ValueError):
+        for line in process.stdout:
+            if answered.is_set():
+                return
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
 

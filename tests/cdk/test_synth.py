@@ -212,6 +212,7 @@ def asset_keys(output: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 @pytest.mark.needs("a Python that Lambda has")
+@pytest.mark.thorough
 def test_bytecode_and_slim_give_the_same_assets_in_any_folder_with_any_hash_seed_and_store(environment, tmp_path):
     functions = {name: {"runtime": HOST, "packaging": packaging} for name, packaging in SMALLER.items()}
     functions |= {

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import warnings
+import zipfile
 
 import pytest
 from entries import HANDLER, snapshot, write_files
@@ -155,3 +157,65 @@ def test_a_runtime_is_asked_for(run):
     status, _, err = run("diff", "old", "new")
     assert status == 2
     assert "give the function's runtime" in err
+
+
+def write_zip(path, *members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, content in members:
+            archive.writestr(name, content)
+
+
+METADATA = "six-1.0.dist-info/METADATA"
+
+
+def test_an_archive_of_a_stranger_harms_neither_the_machine_nor_the_terminal(run, tmp_path):
+    write_zip(tmp_path / "empty.zip", ("app.py", ""))
+    hostile = "Name: s\x1b[31mix\x07\nVersion: 1.0\x1b]0;title\x07\n"
+    write_zip(tmp_path / "codes.zip", (METADATA, hostile), ("a\x1b[2J.py", ""))
+    status, out, _ = run("diff", "codes.zip", "empty.zip", "--files")
+    assert (status, "\x1b" in out, "\x07" in out) == (0, False, False)
+    # What unpacks to much more than a METADATA has isn't read as one.
+    write_zip(tmp_path / "bomb.zip", (METADATA, b"Name: six\nVersion: 1.0\n" + b"x" * (17 << 20)))
+    found = compared(run, "bomb.zip", "empty.zip")
+    assert found["distributions"] == []
+
+
+def test_an_archive_with_a_name_twice_is_an_error(run, tmp_path):
+    write_zip(tmp_path / "twice.zip", ("app.py", "evil"), ("app.py", "good"))
+    status, _, err = run("diff", "twice.zip", "twice.zip")
+    assert (status, "2 files of the name 'app.py'" in err) == (1, True)
+
+
+def test_metadata_without_a_name_is_a_file(run, tmp_path):
+    write_zip(tmp_path / "one.zip", (METADATA, "Summary: nothing\n"))
+    write_zip(tmp_path / "two.zip", ("app.py", ""))
+    assert compared(run, "one.zip", "two.zip")["distributions"] == []
+
+
+def test_an_archive_is_recognised_by_its_content(run, tmp_path):
+    write_zip(tmp_path / "package", ("app.py", ""))
+    assert compared(run, "package", "package")["same"] is True
+    assert "doesn't say where its files are from" in run("explain", "package", "app.py")[2]
+
+
+@pytest.mark.parametrize("options", [("--layer",), ("--bytecode", "auto"), ()], ids=["layer", "bytecode", "vendor"])
+def test_an_archive_has_the_content_of_its_manifest(run, tmp_path, options):
+    write_files(
+        tmp_path / "new", {"vendor/foo.py": "", "vendor/foo-1.0.dist-info/METADATA": "Name: foo\nVersion: 1.0\n"}
+    )
+    assert run("build", "new", "--runtime", RUNTIME, "-o", "x.zip", "--manifest", "x.json", *options)[0] == 0
+    for operands in (("x.zip", "x.json"), ("x.json", "x.zip")):
+        found = compared(run, *operands)
+        assert found["same"] is True, found
+
+
+def test_a_commit_leads_to_nothing_outside_of_it(run, repository, tmp_path):
+    (tmp_path / "new" / "out").symlink_to(tmp_path / "old")
+    for words in (["add", "-A"], ["-c", "user.name=n", "-c", "user.email=n@example.com", "commit", "-qm", "link"]):
+        subprocess.run(["git", *words], cwd=repository, check=True)
+    status, _, err = run("diff", "HEAD:new/out", "new", "--runtime", RUNTIME)
+    assert (status, "leads out of the commit" in err) == (1, True)
+    for operand in ("HEAD:../old", f"HEAD:{tmp_path}/old"):
+        status, _, err = run("diff", operand, "new", "--runtime", RUNTIME)
+        assert (status, "doesn't exist. Accepted are" in err) == (2, True)

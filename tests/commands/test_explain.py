@@ -158,8 +158,81 @@ def _lock(wheels) -> str:
     return f'lock-version = "1.0"\ncreated-by = "test"\ndependency-groups = ["lambda"]\n{rows}'
 
 
+def break_manifest(manifest, path, value):
+    for key in path[:-1]:
+        manifest = manifest[key]
+    manifest[path[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["decisions"], ["a"]),
+        (["imports"], None),
+        (["imports", 0, "loaded"], "never"),
+        (["imports", 0, "chain"], None),
+        (["distributions"], [None]),
+        (["distributions", 0, "required_by"], 3),
+        (["distributions", 0, "version"], 1),
+        (["files"], ["a"]),
+        (["files", 0, "owner"], None),
+        (["layer"], [1]),
+        (["target"], {}),
+    ],
+)
+def test_a_manifest_with_a_wrong_value_is_an_error_that_says_where(run, entry, tmp_path, path, value):
+    assert run("build", "svc", "--runtime", RUNTIME, "-o", "svc.zip", "--manifest", "svc.json")[0] == 0
+    manifest = json.loads((tmp_path / "svc.json").read_text())
+    break_manifest(manifest, path, value)
+    (tmp_path / "svc.json").write_text(json.dumps(manifest))
+    for argv in (("explain", "svc.json", "two"), ("diff", "svc.json", "svc.json")):
+        status, _, err = run(*argv)
+        assert (status, "'svc.json' isn't a manifest: " in err) == (1, True), err
+
+
+def test_a_manifest_of_a_newer_format_is_an_error(run, tmp_path):
+    (tmp_path / "x.json").write_text('{"format": 99}')
+    status, _, err = run("explain", "x.json", "two")
+    assert (status, "format 99" in err, "Upgrade" in err) == (1, True, True)
+
+
+def test_a_value_with_escape_codes_reaches_no_terminal(run, entry, tmp_path):
+    assert run("build", "svc", "--runtime", RUNTIME, "-o", "svc.zip", "--manifest", "svc.json")[0] == 0
+    manifest = json.loads((tmp_path / "svc.json").read_text())
+    for row in manifest["distributions"]:
+        row["version"], row["required_by"] = "1\x1b[2J", ["x\x07"]
+    (tmp_path / "svc.json").write_text(json.dumps(manifest))
+    status, out, _ = run("explain", "svc.json", "two")
+    assert (status, "\x1b" in out, "\x07" in out) == (0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "words"),
+    [
+        ("one==1.0", "which a requirement pins"),
+        ("one==1", "which a requirement pins"),
+        ("one==1.*", "that pip chose"),
+        ("one>=1", "that pip chose"),
+        ("one @ ../wheels/one-1.0-py3-none-any.whl", "that of the URL or path"),
+    ],
+)
+def test_what_decides_the_version_is_told(run, entry, tmp_path, requirement, words):
+    place = (tmp_path / "wheels" / "one-1.0-py3-none-any.whl").as_uri()
+    text = requirement.replace("../wheels/one-1.0-py3-none-any.whl", place)
+    write_files(entry, {"requirements.txt": f"--no-index\n--find-links ../wheels\n{text}\n"})
+    status, out, err = run("explain", "svc", "one", "--runtime", RUNTIME)
+    assert status == 0, err
+    assert words in out
+
+
+def test_a_file_in_a_layer_is_found_by_its_place_among_the_modules(run, entry):
+    argv = ("--runtime", RUNTIME, "--dependencies", "layer")
+    found = explained(run, "svc", "two.py", *argv)
+    assert (found["in_layer"], found["path"].endswith("site-packages/two.py")) == (True, True)
+
+
 def test_a_file_that_is_no_manifest_is_an_error(run, entry, tmp_path):
-    for content in ("{}", "[]", "not JSON", '{"files": 1}'):
+    for content in ("{}", "[]", "not JSON", '{"files": 1}', '{"format": 1}'):
         (tmp_path / "x.json").write_text(content)
         status, _, err = run("explain", "x.json", "two")
         assert status == 1

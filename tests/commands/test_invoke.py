@@ -71,6 +71,7 @@ def test_a_function_that_takes_too_long_or_ends_is_an_error(run):
         assert words in out
 
 
+@pytest.mark.thorough
 def test_the_functions_variables_count_as_on_lambda(run, tmp_path):
     write_files(tmp_path / "svc", {"vendor/deep/found.py": ""})
     source = "import os\ndef handler(event, context):\n    import found\n    return dict(os.environ)\n"
@@ -95,6 +96,12 @@ def test_json_says_whether_it_failed(run):
     assert (status, told["failed"], told["answer"]["errorType"]) == (1, True, "KeyError")
 
 
+def test_a_dictionary_that_names_an_error_is_an_answer(run):
+    answer = '{"errorType": "mine", "errorMessage": "none"}'
+    status, out, _ = run(f"def handler(event, context):\n    return {answer}\n")
+    assert (status, json.loads(out)) == (0, json.loads(answer))
+
+
 def test_a_package_with_errors_isnt_invoked(run):
     status, out, err = run("import nowhere\ndef handler(event, context): ...\n")
     assert (status, out) == (1, "")
@@ -106,11 +113,20 @@ def test_a_package_with_errors_isnt_invoked(run):
     [
         (["--event", "nowhere.json"], "--event: 'nowhere.json' can't be read"),
         (["--event", "svc/app.py"], "isn't a JSON document"),
+        (["--event", "nan.json"], "NaN is no value of JSON"),
+        (["--event", "utf16.json"], "isn't a JSON document in UTF-8"),
+        (["--event", "large.json"], "Lambda takes at most 6,291,456"),
         (["--timeout", "0"], "isn't a number of seconds"),
         (["--timeout", "x"], "isn't a number of seconds"),
     ],
 )
-def test_wrong_arguments_are_refused(run, capsys, argv, words):
+def test_wrong_arguments_are_refused(run, tmp_path, capsys, argv, words):
+    events = {
+        "nan.json": b'{"a": NaN}',
+        "utf16.json": "{}".encode("utf-16"),
+        "large.json": b'"%s"' % (b"x" * (6 << 20)),
+    }
+    write_files(tmp_path, events)
     with pytest.raises(SystemExit) as caught:
         run(APP, *argv)
     assert caught.value.code == 2

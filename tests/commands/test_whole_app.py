@@ -117,6 +117,7 @@ PythonFunction(shop, "Plain", entry="plain", runtime=PY313)
     assert read_lock(locks[0]) == {"one": "1.0", "two": "1.0"}
 
 
+@pytest.mark.thorough
 def test_versions_are_kept_unless_an_upgrade_names_them(folder, run, capsys):
     entry(folder, "orders", "one", "two")
     define(folder, 'PythonFunction(shop, "Orders", entry="orders", runtime=PY313)')
@@ -157,6 +158,7 @@ PythonFunction(shop, "Refunds", entry="orders", runtime=PY313, packaging=Packagi
     assert not (folder / "orders" / "pylock.toml").exists()
 
 
+@pytest.mark.thorough
 def test_a_lock_has_what_one_of_its_functions_leaves_out(folder, run):
     entry(folder, "orders", "one", "two")
     define(
@@ -171,6 +173,7 @@ for number, provided in enumerate((["two"], ["two", "one"])):
     assert "not-locked" not in run("check")[1]
 
 
+@pytest.mark.thorough
 def test_a_file_that_a_function_names_has_a_lock_of_its_own(folder, run):
     api = OFFLINE.format(wheels="../wheels") + "two"
     entry(folder, "orders", "one", **{"requirements-api.txt": api})
@@ -201,6 +204,7 @@ PythonFunction(shop, "Itself", entry="orders", runtime=PY313, packaging=Packagin
     assert read_lock(folder / "orders" / "pylock.toml") == {"one": "1.0"}
 
 
+@pytest.mark.thorough
 def test_one_file_above_several_entry_directories_has_one_lock_for_all_targets(folder, run):
     write_files(folder, {"requirements.txt": OFFLINE.format(wheels="wheels") + "one"})
     entry(folder, "x")
@@ -235,6 +239,7 @@ PythonFunction(shop, "Z", entry="deep/z", runtime=PY312)
     assert failing == ["Shop/Z"]
 
 
+@pytest.mark.thorough
 def test_a_lock_applies_to_the_file_that_it_was_made_of_alone(folder, run):
     other = OFFLINE.format(wheels="../wheels") + "two"
     files = {
@@ -318,6 +323,7 @@ PythonFunction(Construct(shop, "A"), "B", entry="orders", runtime=PY313)
     assert (status, "would both be Shop.A.B.zip" in err, (folder / "dist").exists()) == (1, True, False)
 
 
+@pytest.mark.thorough
 def test_the_requirements_of_a_layer_have_a_lock(folder, run):
     write_files(folder, {"shared/requirements.txt": OFFLINE.format(wheels="../wheels") + "one"})
     define(
@@ -353,6 +359,7 @@ for name in ("orders", "refunds", "gifts"):
     assert not list(folder.rglob("pylock.toml"))
 
 
+@pytest.mark.thorough
 def test_a_lock_of_another_tool_is_left_to_it(folder, run):
     entry(folder, "orders", "one", **{"pylock.toml": 'lock-version = "1.0"\ncreated-by = "other"\npackages = []\n'})
     define(folder, 'PythonFunction(shop, "Orders", entry="orders", runtime=PY313)')
@@ -432,6 +439,7 @@ Aspects.of(app).add(Arm())
     assert failing == {"Shop/Alone"}
 
 
+@pytest.mark.thorough
 def test_config_shows_what_sets_each_option_of_a_construct(folder, run):
     entry(folder, "orders", "one", **{"pyproject.toml": "[tool.cdk-lambda-package]\nsmoke_timeout = 3\n"})
     define(

@@ -66,6 +66,7 @@ def test_the_version_is_that_of_the_checkout_and_nothing_is_written_to_it(projec
     assert snapshot(checkout.parent) == before
 
 
+@pytest.mark.thorough
 def test_a_commit_a_tag_and_a_change_make_other_versions(project, store, checkout):
     write_files(checkout.parent, {"other/new.py": ""})
     commit(checkout.parent)

@@ -174,6 +174,7 @@ def test_each_worktree_is_packaged_with_its_own(form, build, tmp_path):
 
 
 @some("a project", "a wheel", "--find-links", "pip.conf", "-r in a file that is included", "-c", "a lock")
+@pytest.mark.thorough
 def test_each_service_of_a_repository_is_packaged_with_its_own(form, build, tmp_path):
     one, two = (form.lay(tmp_path / "repository" / name, code) for name, code in (("one", "a"), ("two", "b")))
     commit(tmp_path / "repository")
