@@ -147,7 +147,7 @@ def lambda_variables(runtime: str, handler: str, *, task: str, layers: str, scra
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
 
     Example:
-        `lambda_variables("python3.13", "app.handler", task="/work/task", layers="/work/opt", scratch="/work/scratch")`
+        `lambda_variables("python3.13", "app.handler", task="/build/task", layers="/build/opt", scratch="/build/scratch")`
     """
     return {
         "_HANDLER": handler,
@@ -179,7 +179,7 @@ def as_on_lambda(text: str, places: Mapping[str, str]) -> str:
     """Return a text with this machine's paths replaced by the same places on Lambda.
 
     Example:
-        `as_on_lambda(log, {"/work/task": "/var/task"})`
+        `as_on_lambda(log, {"/build/task": "/var/task"})`
     """
     for path, name in places.items():
         text = text.replace(path, name)
